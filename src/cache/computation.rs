@@ -177,7 +177,9 @@ impl Computation {
         // Followers compared the tags of the ticket, or of the policy if there is none, and no other tags.
         let is_seen = |tag| {
             let of_policy = || self.policy.put.tags.contains(tag);
-            ticket.as_ref().map_or_else(of_policy, |ticket| ticket.has_version_of(tag))
+            ticket
+                .as_ref()
+                .map_or_else(of_policy, |ticket| ticket.has_version_of(tag))
         };
         let for_all = made.put.as_ref().is_none_or(|put| put.tags.iter().all(is_seen));
         if let Some(kept) = self.save(&entry.bytes, made.put, ticket, cost).await {

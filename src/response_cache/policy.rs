@@ -359,10 +359,7 @@ mod tests {
             rules().evaluate(status, &map(headers), false, clock::now().into())
         };
         assert_eq!(of(&[]), Verdict::ShareOnly);
-        assert_eq!(
-            of(&[(CACHE_CONTROL, "private")]),
-            Verdict::NotShared("uncacheable")
-        );
+        assert_eq!(of(&[(CACHE_CONTROL, "private")]), Verdict::NotShared("uncacheable"));
         assert_eq!(of(&[(SET_COOKIE, "a=b")]), Verdict::NotShared("sets-cookie"));
     }
 

@@ -29,7 +29,8 @@ static MEND: LazyLock<Script> = script!("mend_schedule");
 /// The number of digits of the last firing, which a record starts with.
 const LAST_DIGITS: usize = 13;
 
-/// Sets a schedule, and returns when it is due: if it still has the record `unchanged`, it keeps its due time, otherwise it is due at `due`.
+/// Sets a schedule, and returns when it is due: if it still has the record `unchanged`, it keeps its due time, otherwise it is due at
+/// `due`.
 pub(in crate::jobs) async fn set_schedule(
     target: &Target,
     name: &Id,

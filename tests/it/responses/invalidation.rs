@@ -179,7 +179,9 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     };
     // An instance whose Redis is slow subscribes to invalidations from then on.
     gate.add_permits(1);
-    site.get("/b").await.assert(200, "1", "fwd=miss; detail=redis-unavailable");
+    site.get("/b")
+        .await
+        .assert(200, "1", "fwd=miss; detail=redis-unavailable");
     let channel = scene.keys().cache_channel();
     eventually(MINUTE, "invalidations are received", async || {
         let mut listeners = redis::cmd("PUBSUB");
@@ -199,7 +201,10 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     // Most of them have arrived by then; the same applies to the others.
     sleep(Duration::from_millis(50)).await;
     gate.add_permits(1);
-    before.await.unwrap().assert(200, "1", "fwd=miss; detail=redis-unavailable");
+    before
+        .await
+        .unwrap()
+        .assert(200, "1", "fwd=miss; detail=redis-unavailable");
     gate.add_permits(100);
     for got in join_all(after).await {
         got.unwrap().assert(200, "2", "fwd=miss");
