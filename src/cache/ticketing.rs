@@ -63,7 +63,7 @@ impl Cache {
         let (asked, versions) = match both {
             Ok(both) => both,
             Err(error) => {
-                // With Redis away nothing was sent; else each call would leave a task behind until it is there again.
+                // If Redis is unavailable, nothing was sent. Otherwise each call would leave a task until Redis is available again.
                 if matches!(error, StoreError::Unavailable) && !was_up {
                     give_back.settle();
                 }

@@ -16,7 +16,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Creates an attempt. What it obtains in Redis expires by itself after `lasting`.
+    /// Creates an attempt. What it obtains in Redis expires after `lasting`.
     pub(super) fn new(link: &Link, name: &Id, id: String, lasting: Duration) -> Self {
         let (link, name, left) = (link.clone(), name.clone(), Left::Attempt(id.clone()));
         let give_back = GiveBack::new(move || give_back(&link, &name, left, lasting));
@@ -43,7 +43,7 @@ pub(super) enum Left {
     Grant(Token),
 }
 
-/// Releases something in the background, and retries until it expires by itself, `lasting` after Redis stored it.
+/// Releases something in the background, and retries until it has expired, `lasting` after Redis stored it.
 pub(super) fn give_back(link: &Link, name: &Id, left: Left, lasting: Duration) {
     let (name, left) = (name.clone(), Arc::new(left));
     link.give_back("locks.give_back", lasting, move |link| {

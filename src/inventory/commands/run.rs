@@ -9,7 +9,7 @@ use redis::Cmd;
 const MOST_SWEEPS: usize = 2_000;
 
 impl Target<'_> {
-    /// Runs a call. If more holds are due than the script expires by itself, all of them are expired first: no script decides while
+    /// Runs a call. If more holds are due than one script call expires, all of them are expired first: no script decides while
     /// expired stock is not given back.
     pub(super) async fn run(&self, script: &Script, call: &Cmd) -> Result<Vec<String>, StoreError> {
         let mut sweeps = 0;

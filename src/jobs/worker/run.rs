@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 /// How long the last settlements may take after all handlers have ended.
-const LAST_CALL: Duration = Duration::from_secs(2);
+const LAST_SETTLEMENTS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Pool {
     /// Runs jobs until `stop`, then drains. If the future is dropped, the leases of its jobs expire.
@@ -17,8 +17,8 @@ impl Pool {
         let mut work = Work::new(self);
         let mut stop = pin!(stop);
         let mut stopped_at = None;
-        let mut look = interval((lease / 6).clamp(Duration::from_millis(20), Duration::from_secs(1)));
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut lease_check = interval((lease / 6).clamp(Duration::from_millis(20), Duration::from_secs(1)));
+        lease_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let more = work.begin();
             work.call();
@@ -30,10 +30,10 @@ impl Pool {
             tokio::select! {
                 () = work.next() => {}
                 () = tokio::task::yield_now(), if more => {}
-                () = sleep_until(alarm), if work.pause_until().is_some() => work.go_on(),
-                _ = look.tick() => work.look_after_leases(),
+                () = sleep_until(alarm), if work.pause_until().is_some() => work.resume(),
+                _ = lease_check.tick() => work.maintain_leases(),
                 () = sleep_until(end), if stopped_at.is_some() && !work.is_cut_off() => work.cut_off(),
-                () = sleep_until(end + LAST_CALL), if stopped_at.is_some() => {
+                () = sleep_until(end + LAST_SETTLEMENTS_WITHIN), if stopped_at.is_some() => {
                     tracing::warn!("some jobs could not be settled; their leases expire");
                     return;
                 }
