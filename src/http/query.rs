@@ -96,8 +96,11 @@ fn is_text(query: &str, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
 /// Parameters for which memory is reserved at once.
 const USUAL_PAIRS: usize = 8;
 
+/// Names and values.
+type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
 /// Returns the names and values of a query string, and whether any of them was decoded. Most queries have nothing to decode.
-fn split(query: &str) -> (Vec<(Cow<'_, str>, Cow<'_, str>)>, bool) {
+fn split(query: &str) -> (Pairs<'_>, bool) {
     let mut pairs = Vec::with_capacity(USUAL_PAIRS);
     let (mut start, mut equals) = (0, None);
     // In one pass over the bytes: in such short texts, a search for each character takes longer.
