@@ -1,11 +1,12 @@
+use crate::attempt::Observer;
 use crate::client::Inner;
-use crate::{Client, Error, RetryPolicy};
+use crate::{Attempt, Client, Error, RetryPolicy};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ pub struct ClientBuilder {
     connect_timeout: Duration,
     max_answer_bytes: usize,
     retry: RetryPolicy,
+    observer: Option<Observer>,
+    uses_proxies: bool,
 }
 
 impl ClientBuilder {
@@ -34,6 +37,8 @@ impl ClientBuilder {
             connect_timeout: CONNECT_TIMEOUT,
             max_answer_bytes: MAX_ANSWER_BYTES,
             retry: RetryPolicy::default(),
+            observer: None,
+            uses_proxies: true,
         }
     }
 
@@ -68,20 +73,37 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets a function that is called after each attempt of each call, for example to count retries or to measure latencies. It is called
+    /// before the delay that precedes the next attempt, in the task of the call: it must not block. An attempt of a call that is dropped
+    /// is not reported.
+    pub fn observe(mut self, observer: impl Fn(&Attempt) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Observer(Arc::new(observer)));
+        self
+    }
+
+    /// Ignores the proxies that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`), for example for a service on this
+    /// machine. By default they are used.
+    pub fn no_proxy(mut self) -> Self {
+        self.uses_proxies = false;
+        self
+    }
+
     /// Builds the client. It opens its first connection with the first call.
     ///
     /// # Errors
     /// [`Error::Argument`] if the URL or the token is invalid; [`Error::Build`] if TLS cannot be set up.
     pub fn build(self) -> Result<Client, Error> {
         let base = base_url(&self.base_url)?;
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(base.scheme() == "https").map_err(|error| Error::Build(error.into()))?)
             // The service sends no redirects: one would come from another server, which must not get the token.
             .redirect(Policy::none())
             .connect_timeout(self.connect_timeout)
-            .user_agent(concat!("fleetpulse-client/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Error::Build(error.into()))?;
+            .user_agent(concat!("fleetpulse-client/", env!("CARGO_PKG_VERSION")));
+        if !self.uses_proxies {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| Error::Build(error.into()))?;
         Ok(Client::of(Inner {
             http,
             base,
@@ -89,6 +111,7 @@ impl ClientBuilder {
             timeout: self.timeout,
             max_answer_bytes: self.max_answer_bytes,
             retry: self.retry,
+            observer: self.observer,
         }))
     }
 }
@@ -112,12 +135,20 @@ pub fn bearer(token: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
+/// The root certificates of the operating system. Clients share them: to read them takes some milliseconds.
+static ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Arc::new(roots)
+});
+
 /// Configures TLS 1.2 and 1.3 with ring and the root certificates of the operating system. They are read only if they are needed.
 fn tls(is_needed: bool) -> Result<ClientConfig, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    if is_needed {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
+    let roots = if is_needed {
+        Arc::clone(&ROOTS)
+    } else {
+        Arc::new(RootCertStore::empty())
+    };
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)

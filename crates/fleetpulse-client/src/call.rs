@@ -1,5 +1,6 @@
 //! A call: its request, its attempts, its answer.
 
+use crate::attempt::{Attempt, AttemptOutcome};
 use crate::builder::bearer;
 use crate::error::{Error, Problem};
 use crate::retry::{Effect, Repeat, retry_after};
@@ -39,6 +40,7 @@ pub struct Answer {
 struct Failure {
     error: Error,
     effect: Effect,
+    outcome: AttemptOutcome,
 }
 
 impl<'c> Call<'c> {
@@ -118,20 +120,36 @@ impl<'c> Call<'c> {
 
     /// Sends the call, and repeats it according to the policy.
     pub async fn send(self) -> Result<Answer, Error> {
-        let policy = &self.client.inner().retry;
+        let inner = self.client.inner();
+        let policy = &inner.retry;
         let total = policy.total_timeout.saturating_add(self.waiting);
         let started = Instant::now();
-        let mut attempts = 0;
+        let mut number = 0;
         loop {
-            let failure = match self.attempt(total.saturating_sub(started.elapsed())).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+            number += 1;
+            let sent = Instant::now();
+            let result = self.attempt(total.saturating_sub(sent - started)).await;
+            let latency = sent.elapsed();
+            let (outcome, next_in) = match &result {
+                Ok(answer) => (AttemptOutcome::Status(answer.status), None),
+                Err(failure) => {
+                    let left = total.saturating_sub(started.elapsed());
+                    let next_in = policy.wait(failure.effect, self.repeat, number, left, rand::random());
+                    (failure.outcome, next_in)
+                }
             };
-            attempts += 1;
-            let left = total.saturating_sub(started.elapsed());
-            match policy.wait(failure.effect, self.repeat, attempts, left, rand::random()) {
-                Some(wait) => sleep(wait).await,
-                None => return Err(failure.error),
+            if let Some(observer) = &inner.observer {
+                (observer.0)(&Attempt {
+                    number,
+                    latency,
+                    outcome,
+                    next_in,
+                });
+            }
+            match (result, next_in) {
+                (Ok(answer), _) => return Ok(answer),
+                (Err(_), Some(delay)) => sleep(delay).await,
+                (Err(failure), None) => return Err(failure.error),
             }
         }
     }
@@ -167,7 +185,7 @@ impl<'c> Call<'c> {
         let response = request.send().await?;
         let status = response.status();
         let retry_after = retry_after(response.headers());
-        let effect = Effect::of_status(status.as_u16(), retry_after);
+        let effect = inner.retry.effect_of_status(status.as_u16(), retry_after);
         let body = match read(response, inner.max_answer_bytes).await {
             Ok(body) => body,
             // The status of an error answer is sufficient, even if its body is lost.
@@ -183,15 +201,20 @@ impl<'c> Call<'c> {
         }
         let problem = Problem::read(status_code, retry_after, &body);
         let error = Error::Problem(Box::new(problem));
-        Err(Failure { error, effect })
+        Err(Failure {
+            error,
+            effect,
+            outcome: AttemptOutcome::Status(status_code),
+        })
     }
 }
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         let effect = Effect::of_transport(&error);
+        let outcome = AttemptOutcome::of_transport(&error);
         let error = Error::of_transport(error);
-        Self { error, effect }
+        Self { error, effect, outcome }
     }
 }
 
@@ -205,9 +228,11 @@ async fn read(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Failu
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > max_bytes {
-            let error = Error::AnswerTooLarge { max_bytes };
-            let effect = Effect::Final;
-            return Err(Failure { error, effect });
+            return Err(Failure {
+                error: Error::AnswerTooLarge { max_bytes },
+                effect: Effect::Final,
+                outcome: AttemptOutcome::AnswerTooLarge,
+            });
         }
         body.extend_from_slice(&chunk);
     }

@@ -1,3 +1,4 @@
+use crate::attempt::Observer;
 use crate::builder::ClientBuilder;
 use crate::cache::Cache;
 use crate::call::Call;
@@ -30,6 +31,7 @@ pub struct Inner {
     pub timeout: Duration,
     pub max_answer_bytes: usize,
     pub retry: RetryPolicy,
+    pub observer: Option<Observer>,
 }
 
 impl Client {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod attempt;
 mod builder;
 pub mod cache;
 mod call;
@@ -15,6 +16,7 @@ mod retry;
 pub mod sessions;
 pub mod tracking;
 
+pub use attempt::{Attempt, AttemptOutcome};
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use error::{Error, FieldError, Problem, Source};

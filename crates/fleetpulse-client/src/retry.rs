@@ -17,6 +17,10 @@ pub struct RetryPolicy {
     pub base_backoff: Duration,
     /// The maximum delay; by default 5 s. A `Retry-After` may be longer.
     pub max_backoff: Duration,
+    /// The maximum delay because of a `Retry-After`: a longer one is shortened to this. By default unlimited.
+    pub max_retry_after: Duration,
+    /// Whether a call that was answered 429 is repeated; by default `true`.
+    pub retry_rate_limited: bool,
     /// The maximum time for all attempts and the delays between them; by default 30 s. The call fails at once if the next delay would
     /// exceed it. The time for which a call waits in the service (`wait_ms`) is added.
     pub total_timeout: Duration,
@@ -28,6 +32,8 @@ impl Default for RetryPolicy {
             max_attempts: 4,
             base_backoff: Duration::from_millis(100),
             max_backoff: Duration::from_secs(5),
+            max_retry_after: Duration::MAX,
+            retry_rate_limited: true,
             total_timeout: Duration::from_secs(30),
         }
     }
@@ -55,7 +61,7 @@ pub enum Effect {
 
 impl Effect {
     /// Returns the effect of an attempt with an error answer.
-    pub fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
+    fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         match status {
             429 => Self::None { retry_after },
             503 => Self::Unknown { retry_after },
@@ -86,6 +92,14 @@ impl RetryPolicy {
         }
     }
 
+    /// Returns the effect of an attempt with an error answer. An attempt with a 429 that is not repeated is final.
+    pub(crate) fn effect_of_status(&self, status: u16, retry_after: Option<Duration>) -> Effect {
+        if status == 429 && !self.retry_rate_limited {
+            return Effect::Final;
+        }
+        Effect::of_status(status, retry_after)
+    }
+
     /// Returns the delay before the next attempt; `None` if there is none. `attempts` is the number of attempts so far, `left` is what is
     /// left of the total time, and `random` is between 0 and 1.
     pub(crate) fn wait(
@@ -106,7 +120,7 @@ impl RetryPolicy {
         let doublings = attempts.saturating_sub(1).min(31);
         let backoff = self.base_backoff.saturating_mul(1 << doublings).min(self.max_backoff);
         let jittered = backoff.mul_f64(1.0 - random.clamp(0.0, 1.0) / 2.0);
-        let wait = jittered.max(retry_after.unwrap_or_default());
+        let wait = jittered.max(retry_after.unwrap_or_default().min(self.max_retry_after));
         (wait < left).then_some(wait)
     }
 }
@@ -184,6 +198,28 @@ mod tests {
         let wait = |left| policy().wait(effect, Repeat::Safe, 1, left, 0.5);
         assert_eq!(wait(LONG), Some(Duration::from_secs(7)));
         assert_eq!(wait(Duration::from_secs(6)), None);
+    }
+
+    #[test]
+    fn a_long_retry_after_is_shortened_to_its_maximum() {
+        let effect = Effect::of_status(503, Some(Duration::from_hours(1)));
+        let policy = RetryPolicy {
+            max_retry_after: Duration::from_secs(2),
+            ..policy()
+        };
+        let wait = policy.wait(effect, Repeat::Safe, 1, LONG, 0.0);
+        assert_eq!(wait, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_429_is_final_if_the_policy_says_so() {
+        let policy = RetryPolicy {
+            retry_rate_limited: false,
+            ..policy()
+        };
+        assert_eq!(policy.effect_of_status(429, None), Effect::Final);
+        assert_eq!(policy.effect_of_status(503, None), LOST);
+        assert_eq!(RetryPolicy::default().effect_of_status(429, None), REFUSED);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The Rust client (`fleetpulse-client`) against the real service.
 
+mod attempts;
 mod cache;
 mod inventory;
 mod jobs;
