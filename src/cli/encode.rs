@@ -66,7 +66,7 @@ pub(super) fn add_header(request: &mut Vec<u8>, header: Option<&str>) {
 }
 
 /// Appends a whole number.
-pub(super) fn push_integer(out: &mut Vec<u8>, mut value: u64) {
+fn push_integer(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
@@ -116,17 +116,6 @@ pub(super) fn millionths(degrees: f64) -> i32 {
     rounded
 }
 
-/// Converts a number that is not negative to the tenths that [`push_tenths`] writes.
-pub(super) fn tenths(value: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "speeds and headings are small and not negative, and a cast saturates"
-    )]
-    let rounded = (value * 10.0).round() as u32;
-    rounded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +133,7 @@ mod tests {
         assert_eq!(text(|out| push_millionths(out, -73_985_130)), "-73.985130");
         assert_eq!(text(|out| push_millionths(out, -5)), "-0.000005");
         assert_eq!(text(|out| push_millionths(out, millionths(40.758_896))), "40.758896");
-        assert_eq!(text(|out| push_tenths(out, tenths(8.349))), "8.3");
+        assert_eq!(text(|out| push_tenths(out, 83)), "8.3");
     }
 
     #[test]

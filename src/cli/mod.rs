@@ -1,6 +1,6 @@
 //! The commands, and what they share. `serve` runs the service. The others are clients of a running service over HTTP:
-//! `simulate` pushes the positions of a fleet or of a recording, `load` measures, `check` checks the health.
-//! `client` is their HTTP client, which the service also uses for requests to itself.
+//! `simulate` pushes the positions of a fleet or of a recording, `load` measures, `check` checks the health. `simulate`
+//! calls the service through the crate `fleetpulse-client`, `load` and `check` through the small HTTP client in `client`.
 
 pub mod check;
 pub mod client;

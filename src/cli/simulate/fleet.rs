@@ -3,11 +3,13 @@
 use super::movement::Vehicle;
 use super::push::Pusher;
 use super::summary::{Summary, Tally};
+use super::target::Target;
 use super::{SimulateError, progress_bar};
-use crate::cli::encode::{millionths, push_integer, push_millionths, push_tenths, tenths};
 use crate::cli::hotspots::HotSpots;
 use crate::clock;
 use crate::tracking::Kind;
+use chrono::DateTime;
+use fleetpulse_client::tracking::Position;
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +105,8 @@ pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) ->
     let city = Arc::new(HotSpots::new_york());
     let bar = progress_bar(options.progress, None);
     let connections = options.connections.clamp(1, options.vehicles.max(1));
-    let pushers = Pusher::open(&options.url, options.kind, connections, options.timeout, &bar).await?;
+    let target = Target::new(&options.url, options.kind, options.timeout);
+    let pushers = Pusher::open(&target, connections, &bar).await?;
     let (stopper, signal) = watch::channel(false);
     let start = Instant::now();
     let mut lanes = JoinSet::new();
@@ -113,7 +116,6 @@ pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) ->
             members: members.map(|nth| Member::new(&options, &city, nth)).collect(),
             city: Arc::clone(&city),
             options: options.clone(),
-            body: Vec::new(),
         };
         let (signal, mut at_end) = (signal.clone(), signal.clone());
         lanes.spawn(async move {
@@ -127,7 +129,7 @@ pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) ->
                 () = patience => pusher.give_up(),
                 () = lane.drive(&mut pusher, start, signal) => {}
             }
-            pusher.tally
+            pusher.finish()
         });
     }
     let time_is_up = async {
@@ -156,7 +158,6 @@ struct Lane {
     members: Vec<Member>,
     city: Arc<HotSpots>,
     options: FleetOptions,
-    body: Vec<u8>,
 }
 
 impl Lane {
@@ -179,15 +180,16 @@ impl Lane {
                     return;
                 }
                 let members = &mut self.members[group];
-                self.body.clear();
-                for member in &mut *members {
+                let positions = members.iter_mut().map(|member| {
                     member.advance(&self.city, &self.options);
-                    member.push_fix(&mut self.body, &self.options, batch > 1);
-                }
+                    member.position(&self.options)
+                });
+                let positions: Vec<Position> = positions.collect();
                 let taken = if batch > 1 {
-                    pusher.batch(&self.body, members.len() as u64).await
+                    let ids = members.iter().map(|member| member.id.as_str());
+                    pusher.batch(ids.zip(&positions).collect()).await
                 } else {
-                    pusher.single(&members[0].id, &self.body).await
+                    pusher.single(&members[0].id, &positions[0]).await
                 };
                 for member in members {
                     member.sent_status = taken.then(|| member.vehicle.status());
@@ -225,48 +227,40 @@ impl Member {
         self.vehicle.advance(city, lived.as_secs_f64() * options.speed);
     }
 
-    /// Appends the fix as a JSON object; in a batch with its id, and as a line.
-    fn push_fix(&self, out: &mut Vec<u8>, options: &FleetOptions, in_batch: bool) {
+    /// Returns the fix, with the members of the profile that the service does not have yet.
+    fn position(&self, options: &FleetOptions) -> Position {
         let (lat, lon) = self.vehicle.place();
-        out.push(b'{');
-        if in_batch {
-            push_word(out, "id", &self.id);
-            out.push(b',');
-        }
-        out.extend_from_slice(b"\"lat\":");
-        push_millionths(out, millionths(lat));
-        out.extend_from_slice(b",\"lon\":");
-        push_millionths(out, millionths(lon));
-        out.extend_from_slice(b",\"speed_mps\":");
-        push_tenths(out, tenths(self.vehicle.speed_mps()));
-        out.extend_from_slice(b",\"heading_deg\":");
-        // 359.96 rounds to 360, which is not a valid heading.
-        push_tenths(out, tenths(self.vehicle.heading_deg()) % 3600);
+        let mut position = Position {
+            speed_mps: Some(to_tenths(self.vehicle.speed_mps())),
+            // 359.96 rounds to 360, which is not a valid heading.
+            heading_deg: Some(to_tenths(self.vehicle.heading_deg()) % 360.0),
+            ..Position::new(to_millionths(lat), to_millionths(lon))
+        };
         if !options.as_fast {
-            out.extend_from_slice(b",\"timestamp\":");
-            push_integer(out, clock::now_ms().unsigned_abs());
+            position.timestamp = DateTime::from_timestamp_millis(clock::now_ms());
         }
+        let status = self.vehicle.status();
         // Users have no seats and no status.
-        if options.kind != Kind::Users && self.sent_status != Some(self.vehicle.status()) {
-            out.push(b',');
-            push_word(out, "status", self.vehicle.status());
+        if options.kind != Kind::Users && self.sent_status != Some(status) {
+            position.status = Some(status.to_owned());
             if self.sent_status.is_none() {
-                out.push(b',');
-                push_word(out, "vehicle_type", self.kind.0);
-                out.extend_from_slice(b",\"capacity\":");
-                push_integer(out, u64::from(self.kind.1));
+                let (vehicle_type, seats) = self.kind;
+                position.vehicle_type = Some(vehicle_type.to_owned());
+                position.capacity = Some(seats);
             }
         }
-        out.push(b'}');
-        if in_batch {
-            out.push(b'\n');
-        }
+        position
     }
 }
 
-/// Appends a member whose value is a word that needs no escaping.
-fn push_word(out: &mut Vec<u8>, name: &str, word: &str) {
-    for part in ["\"", name, "\":\"", word, "\""] {
-        out.extend_from_slice(part.as_bytes());
-    }
+/// Rounds degrees to their sixth decimal: a tenth of a metre.
+fn to_millionths(degrees: f64) -> f64 {
+    (degrees * 1e6).round() / 1e6
+}
+
+/// Rounds a number to its first decimal.
+fn to_tenths(value: f64) -> f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "speeds and headings are small")]
+    let rounded = (value * 10.0).round() as f32;
+    rounded / 10.0
 }

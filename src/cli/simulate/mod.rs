@@ -6,6 +6,7 @@ mod movement;
 mod push;
 mod replay;
 mod summary;
+mod target;
 
 pub use fleet::{FleetOptions, run_fleet};
 pub use replay::{ReplayOptions, TraceError, run_replay};
@@ -15,6 +16,7 @@ use super::args::{kind, positive_duration, speed};
 use super::client::ClientError;
 use crate::tracking::Kind;
 use clap::Args;
+use fleetpulse_client::Error;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -120,6 +122,14 @@ pub enum SimulateError {
         url: String,
         /// The error.
         source: ClientError,
+    },
+    /// A client cannot be created, or `--verify` cannot read a position.
+    #[error("{url}: {source}")]
+    Client {
+        /// The URL of the service.
+        url: String,
+        /// The error.
+        source: Error,
     },
     /// The recording cannot be read.
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! The results of a simulation, counted per connection and summed.
 
 use crate::cli::histogram::{Latencies, Percentiles};
+use fleetpulse_client::{Attempt, AttemptOutcome, Error};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,37 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Counts an attempt of a request.
+    pub(super) fn attempt(&mut self, attempt: &Attempt) {
+        match attempt.outcome {
+            AttemptOutcome::Status(status) => {
+                self.latencies.record(attempt.latency);
+                if !(200..300).contains(&status) {
+                    self.error(&format!("status {status}"), 1);
+                }
+            }
+            AttemptOutcome::NotConnected => self.error("connect", 1),
+            AttemptOutcome::Timeout => self.error("timeout", 1),
+            AttemptOutcome::Broken => self.error("closed", 1),
+            AttemptOutcome::AnswerTooLarge => self.error("too large", 1),
+            _ => self.error("other", 1),
+        }
+        self.retries += u64::from(attempt.next_in.is_some());
+    }
+
+    /// Counts the fixes of a request that failed: refused, or lost if the service may accept them another time. Its attempts are counted
+    /// already.
+    pub(super) fn failure(&mut self, error: &Error, fixes: u64) {
+        match error {
+            Error::Problem(problem) if problem.status != 503 => self.rejected += fixes,
+            Error::Decode(_) => {
+                self.lost += fixes;
+                self.error("unexpected answer", 1);
+            }
+            _ => self.lost += fixes,
+        }
+    }
+
     /// Counts an error by its kind.
     pub(super) fn error(&mut self, kind: &str, count: u64) {
         if let Some(known) = self.errors.get_mut(kind) {

@@ -5,6 +5,7 @@ use crate::clock;
 use actix_web::rt::spawn;
 use actix_web::web::{self, Bytes, Data, Path as UrlPath};
 use actix_web::{App, HttpResponse, HttpServer};
+use chrono::DateTime;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::future::pending;
@@ -28,7 +29,10 @@ impl Seen {
     /// True if the fix is the newest of its entity.
     fn take(&mut self, id: &str, mut fix: Value) -> bool {
         let now = clock::now_ms();
-        let time = fix["timestamp"].as_i64().unwrap_or(now);
+        let time = fix["timestamp"].as_str().map_or(now, |text| {
+            let time = DateTime::parse_from_rfc3339(text).unwrap();
+            time.timestamp_millis()
+        });
         fix["timestamp"] = time.into();
         self.fixes += 1;
         self.bad_times += u64::from(time > now + 60_000 || time < now - 300_000);
@@ -53,8 +57,8 @@ async fn batch(seen: Data<Mutex<Seen>>, body: Bytes) -> HttpResponse {
             .finish();
     }
     let (mut accepted, mut stale) = (0, 0);
-    for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let fix: Value = serde_json::from_slice(line).unwrap();
+    let fixes: Vec<Value> = serde_json::from_slice(&body).unwrap();
+    for fix in fixes {
         let id = fix["id"].as_str().unwrap().to_owned();
         *(if seen.take(&id, fix) { &mut accepted } else { &mut stale }) += 1;
     }
@@ -69,7 +73,16 @@ async fn single(seen: Data<Mutex<Seen>>, path: UrlPath<(String, String)>, body: 
 
 async fn read(seen: Data<Mutex<Seen>>, path: UrlPath<(String, String)>) -> HttpResponse {
     match seen.lock().unwrap().newest.get(&path.1) {
-        Some(fix) => HttpResponse::Ok().json(fix),
+        Some(fix) => {
+            let time = DateTime::from_timestamp_millis(fix["timestamp"].as_i64().unwrap()).unwrap();
+            HttpResponse::Ok().json(json!({
+                "id": path.1,
+                "lat": fix["lat"],
+                "lon": fix["lon"],
+                "age_ms": 0,
+                "timestamp": time.to_rfc3339(),
+            }))
+        }
         None => HttpResponse::NotFound().finish(),
     }
 }

@@ -12,12 +12,15 @@ pub use reader::TraceError;
 
 use super::push::Pusher;
 use super::summary::{Summary, Tally};
+use super::target::Target;
 use super::{SimulateError, progress_bar};
 use crate::clock;
+use crate::ids::Id;
+use chrono::DateTime;
+use fleetpulse_client::tracking::Position;
 use reader::{Row, TraceReader};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
 use std::mem;
 use std::time::Duration;
 use timeline::{Ledger, Survey, Timeline};
@@ -29,12 +32,8 @@ use tokio::time::{Instant, sleep_until};
 /// Batches waiting for a connection: enough that it never waits for the file, and few enough to take little memory.
 const BATCHES_WAITING: usize = 2;
 
-/// Rows to send: one NDJSON line each.
-#[derive(Debug, Default)]
-struct Batch {
-    lines: Vec<u8>,
-    count: u64,
-}
+/// Positions to send in one request.
+type Batch = Vec<(Id, Position)>;
 
 /// Replays a recording to its end, or until `stop` is ready. Runs on the caller's tokio runtime.
 ///
@@ -44,14 +43,8 @@ struct Batch {
 pub async fn run_replay(options: ReplayOptions, stop: impl Future<Output = ()>) -> Result<Summary, SimulateError> {
     let survey = Survey::of(TraceReader::open(&options.path)?)?;
     let bar = progress_bar(options.progress, Some(survey.rows));
-    let pushers = Pusher::open(
-        &options.url,
-        options.kind,
-        options.connections.max(1),
-        options.timeout,
-        &bar,
-    )
-    .await?;
+    let target = Target::new(&options.url, options.kind, options.timeout);
+    let pushers = Pusher::open(&target, options.connections.max(1), &bar).await?;
     let start = Instant::now();
     let mut lanes = JoinSet::new();
     let mut player = Player::new(&options, &survey, start);
@@ -60,9 +53,10 @@ pub async fn run_replay(options: ReplayOptions, stop: impl Future<Output = ()>) 
         player.lanes.push((sender, Batch::default()));
         lanes.spawn(async move {
             while let Some(batch) = batches.recv().await {
-                pusher.batch(&batch.lines, batch.count).await;
+                let fixes = batch.iter().map(|(id, position)| (id.as_str(), position));
+                pusher.batch(fixes.collect()).await;
             }
-            pusher.tally
+            pusher.finish()
         });
     }
     let reader = TraceReader::open(&options.path)?;
@@ -84,7 +78,7 @@ pub async fn run_replay(options: ReplayOptions, stop: impl Future<Output = ()>) 
     bar.finish_and_clear();
     let mut summary = Summary::new(total, start.elapsed());
     if options.verify {
-        summary.verified = Some(verify::verify(&options, ledger).await?);
+        summary.verified = Some(verify::verify(&options, &target, ledger).await?);
     }
     Ok(summary)
 }
@@ -95,7 +89,7 @@ struct Player {
     /// When rows are due by the clock; `None` to send as fast as possible.
     clock: Option<(Instant, i64)>,
     start_ms: i64,
-    batch: u64,
+    batch: usize,
     hasher: RandomState,
     lanes: Vec<(mpsc::Sender<Batch>, Batch)>,
 }
@@ -113,7 +107,7 @@ impl Player {
             ledger: Ledger::default(),
             clock: (!as_fast).then_some((start, start_ms)),
             start_ms,
-            batch: u64::from(options.batch.max(1)),
+            batch: options.batch.max(1) as usize,
             hasher: RandomState::new(),
             lanes: Vec::new(),
         }
@@ -135,9 +129,9 @@ impl Player {
             #[expect(clippy::cast_possible_truncation, reason = "less than the number of lanes")]
             let nth = (self.hasher.hash_one(&row.id) % self.lanes.len() as u64) as usize;
             let batch = &mut self.lanes[nth].1;
-            push_line(&mut batch.lines, &row, mapped.map(|_| sent));
-            batch.count += 1;
-            if batch.count >= self.batch {
+            let position = position(&row, mapped.map(|_| sent));
+            batch.push((row.id, position));
+            if batch.len() >= self.batch {
                 self.send(nth).await?;
             }
         }
@@ -146,7 +140,7 @@ impl Player {
 
     async fn flush(&mut self) -> Result<(), SimulateError> {
         for nth in 0..self.lanes.len() {
-            if self.lanes[nth].1.count > 0 {
+            if !self.lanes[nth].1.is_empty() {
                 self.send(nth).await?;
             }
         }
@@ -162,18 +156,15 @@ impl Player {
     }
 }
 
-/// Appends a row as a line of NDJSON. Coordinates keep all their digits, so that they can be compared afterwards.
-fn push_line(out: &mut Vec<u8>, row: &Row, sent_ms: Option<i64>) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, r#"{{"id":"{}","lat":{},"lon":{}"#, row.id, row.lat, row.lon);
-    if let Some(ms) = sent_ms {
-        let _ = write!(out, r#","timestamp":{ms}"#);
+/// Returns the position of a row. Coordinates keep all their digits, so that they can be compared afterwards.
+fn position(row: &Row, sent_ms: Option<i64>) -> Position {
+    #[expect(clippy::cast_possible_truncation, reason = "the client sends seven digits of these")]
+    let narrow = |value: f64| value as f32;
+    Position {
+        timestamp: sent_ms.and_then(DateTime::from_timestamp_millis),
+        speed_mps: row.speed.map(narrow),
+        // Just below 360 rounds to 360, which is not a valid heading.
+        heading_deg: row.heading.map(|heading| narrow(heading) % 360.0),
+        ..Position::new(row.lat, row.lon)
     }
-    if let Some(speed) = row.speed {
-        let _ = write!(out, r#","speed_mps":{speed}"#);
-    }
-    if let Some(heading) = row.heading {
-        let _ = write!(out, r#","heading_deg":{heading}"#);
-    }
-    out.extend_from_slice(b"}\n");
 }
