@@ -45,8 +45,6 @@ impl Default for Limits {
 pub struct Response<'a> {
     /// The status code.
     pub status: u16,
-    /// The `Retry-After` of a 503 or 429, if it is in seconds.
-    pub retry_after: Option<Duration>,
     /// The body without its transfer coding.
     pub body: &'a [u8],
 }
@@ -121,7 +119,6 @@ impl Client {
         };
         Ok(Response {
             status: head.status,
-            retry_after: head.retry_after,
             body: &self.buffer[head.body],
         })
     }

@@ -4,7 +4,6 @@ use super::error::ClientError;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::str;
-use std::time::Duration;
 
 /// The service sends about a dozen; proxies add some.
 const MAX_HEADERS: usize = 48;
@@ -13,7 +12,6 @@ const MAX_HEADERS: usize = 48;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
-    pub(super) retry_after: Option<Duration>,
     pub(super) keep_alive: bool,
     /// The range of the body in the buffer.
     pub(super) body: Range<usize>,
@@ -103,7 +101,6 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, Framing)>, ClientError> {
 fn describe(response: &httparse::Response, status: u16, body: usize) -> Result<(Head, Framing), ClientError> {
     let mut head = Head {
         status,
-        retry_after: None,
         keep_alive: response.version == Some(1),
         body: body..body,
     };
@@ -127,9 +124,6 @@ fn describe(response: &httparse::Response, status: u16, body: usize) -> Result<(
                 } else {
                     head.keep_alive || header.value.eq_ignore_ascii_case(b"keep-alive")
                 };
-            }
-            11 if header.name.eq_ignore_ascii_case("retry-after") => {
-                head.retry_after = number(header.value).map(|seconds| Duration::from_secs(seconds as u64));
             }
             _ => {}
         }

@@ -70,8 +70,7 @@ async fn answers_without_a_body_and_announcements_are_understood() {
     ]])
     .await;
     assert_eq!(client.send(REQUEST).await.unwrap().status, 204);
-    let busy = client.send(REQUEST).await.unwrap();
-    assert_eq!((busy.status, busy.retry_after), (503, Some(Duration::from_secs(2))));
+    assert_eq!(client.send(REQUEST).await.unwrap().status, 503);
 }
 
 #[tokio::test]
