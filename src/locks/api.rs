@@ -91,7 +91,11 @@ impl Locks {
     }
 
     /// Acquires a lock for a client that may disconnect before the response.
-    pub(super) async fn acquire_undelivered(&self, name: &Id, wanted: &Wanted) -> Result<Undelivered<Grant>, LockError> {
+    pub(super) async fn acquire_undelivered(
+        &self,
+        name: &Id,
+        wanted: &Wanted,
+    ) -> Result<Undelivered<Grant>, LockError> {
         let id = self.wakeups.attempt();
         let mut attempt = Attempt::new(&self.link, name, id, wanted.wait + wanted.ttl);
         let mut seen = Seen::default();

@@ -15,9 +15,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     let number: u64 = digits
         .parse()
         .map_err(|_error| format!("{digits:?} is not a whole number; write for example 512mb or 2gb"))?;
-    number
-        .checked_mul(per_unit)
-        .ok_or_else(|| "is too large".to_owned())
+    number.checked_mul(per_unit).ok_or_else(|| "is too large".to_owned())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ fn patient() -> RetryPolicy {
         base_backoff: Duration::from_millis(10),
         max_backoff: Duration::from_millis(50),
         total_timeout: Duration::from_mins(1),
+        ..RetryPolicy::default()
     }
 }
 
