@@ -29,7 +29,7 @@ pub enum Found<'a> {
 }
 
 impl Found<'_> {
-    pub(super) const fn len(&self) -> usize {
+    const fn len(&self) -> usize {
         match self {
             Self::Hits(hits) => hits.len(),
             Self::Entities(entities) => entities.len(),
@@ -79,20 +79,42 @@ impl List<'_> {
     ///
     /// # Errors
     /// [`NotWritten`].
-    pub async fn write(&self, mut turn: Option<Turn>, memory: &mut Option<Room>) -> Result<Vec<u8>, NotWritten> {
+    pub async fn write(&self, turn: Option<Turn>, memory: &mut Option<Room>) -> Result<Vec<u8>, NotWritten> {
         let (mut json, mut written) = (self.begin(), 0);
-        while json.some(self.found, &mut written, self.now_ms, self.form, self.room()) {
-            pause(&json, &mut turn, memory).await?;
+        if self.step(&mut json, &mut written) {
+            // In a box, because it would make the state of every short answer larger.
+            return Box::pin(self.write_rest(json, written, turn, memory)).await;
         }
         Ok(self.end(json, written))
+    }
+
+    /// Writes what the first step has left.
+    async fn write_rest(
+        &self,
+        mut json: Json,
+        mut written: usize,
+        mut turn: Option<Turn>,
+        memory: &mut Option<Room>,
+    ) -> Result<Vec<u8>, NotWritten> {
+        loop {
+            pause(&json, &mut turn, memory).await?;
+            if !self.step(&mut json, &mut written) {
+                return Ok(self.end(json, written));
+            }
+        }
     }
 
     /// Writes the body in one step.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let (mut json, mut written) = (self.begin(), 0);
-        while json.some(self.found, &mut written, self.now_ms, self.form, self.room()) {}
+        while self.step(&mut json, &mut written) {}
         self.end(json, written)
+    }
+
+    /// Writes the entities of one step. Returns whether another step is needed.
+    fn step(&self, json: &mut Json, written: &mut usize) -> bool {
+        json.some(self.found, written, self.now_ms, self.form, self.room())
     }
 
     const fn room(&self) -> usize {

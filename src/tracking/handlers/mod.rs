@@ -21,7 +21,7 @@ use super::answer::{Form, List, NotWritten};
 use super::input::BodyError;
 use crate::http::{AnswerContext, Answers, FieldError, PathValues, Problem, reply, unreserved_path_id};
 use crate::ids::RESERVED_ENTITIES;
-use crate::runtime::{NoTurn, Room, Turn};
+use crate::runtime::{NoTurn, Turn};
 use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -124,12 +124,8 @@ async fn turn_of(context: &AnswerContext, limit: usize) -> Result<Option<Turn>, 
 
 /// Answers with a list.
 async fn list(context: &AnswerContext, list: &List<'_>, turn: Option<Turn>) -> Result<HttpResponse, Problem> {
-    let (body, room) = if list.found.len() <= LARGE {
-        (list.to_json(), None)
-    } else {
-        // In a box, because it would make the state of every small answer larger.
-        Box::pin(large(context, list, turn)).await?
-    };
+    let mut room = context.room();
+    let body = list.write(turn, &mut room).await?;
     let answer = match list.form {
         Form::Json => reply::json(body),
         Form::GeoJson => reply::answer(HeaderValue::from_static(GEO_JSON), body),
@@ -137,17 +133,6 @@ async fn list(context: &AnswerContext, list: &List<'_>, turn: Option<Turn>) -> R
     let mut answer = Answers::counted(answer, room);
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     Ok(answer)
-}
-
-/// Writes a large list in steps, and takes room for it.
-async fn large(
-    context: &AnswerContext,
-    list: &List<'_>,
-    turn: Option<Turn>,
-) -> Result<(Vec<u8>, Option<Room>), Problem> {
-    let mut room = context.room();
-    let body = list.write(turn, &mut room).await?;
-    Ok((body, room))
 }
 
 #[cfg(test)]
