@@ -174,6 +174,10 @@ async fn under_way(proxy: &Proxy, service: &Service, call: &Call) -> Raw {
 }
 
 async fn assert_released(api: &Api, call: &Call, how: &str) {
+    assert_released_within(SOON, api, call, how).await;
+}
+
+async fn assert_released_within(time: Duration, api: &Api, call: &Call, how: &str) {
     let Probe {
         method,
         path,
@@ -181,7 +185,7 @@ async fn assert_released(api: &Api, call: &Call, how: &str) {
         is_free,
     } = &call.probe;
     let last = RefCell::new(None);
-    let freed = timeout(SOON, async {
+    let freed = timeout(time, async {
         loop {
             let request = api.request(method.clone(), path);
             let answer = send(if body.is_null() { request } else { request.json(body) }).await;
@@ -289,7 +293,9 @@ async fn many_disconnecting_clients_on_slow_connections_leave_nothing_in_redis()
     };
     let left = disconnecting.storm(Duration::from_secs(5), sent).await;
     assert!(left > 50, "{left}");
+    // A part of a reservation that was never decided expires after this time.
+    let parts_expire = Duration::from_secs(30);
     for call in &calls {
-        assert_released(&other.drivers(), call, "the storm").await;
+        assert_released_within(parts_expire + SOON, &other.drivers(), call, "the storm").await;
     }
 }
