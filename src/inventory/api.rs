@@ -102,7 +102,7 @@ impl Inventory {
     /// Returns the partition of an item that was not found in `tried`.
     ///
     /// # Errors
-    /// [`InventoryError::NoItem`] if there is no such item.
+    /// [`InventoryError::NoItem`] if the item does not exist.
     pub(super) async fn moved(&self, sku: &Id, tried: u16) -> Result<u16, InventoryError> {
         self.learn_group(sku).await?;
         let place = self.place(sku);

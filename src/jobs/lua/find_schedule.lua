@@ -3,7 +3,7 @@
 -- ARGV[1]    name
 -- Returns one of:
 --   {'ok', now, all, name, due, record}  as in schedules.lua
---   {'ok', now, all}  the queue has no such schedule
+--   {'ok', now, all}  the schedule does not exist
 -- Repeatable: it only reads.
 local due, record = call('ZSCORE', SCHEDULES_DUE, ARGV[1]), call('HGET', SCHEDULES, ARGV[1])
 local out = { 'ok', now, call('HLEN', SCHEDULES) }
