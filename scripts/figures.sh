@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The figures of tracking, measured on this machine beside their references and printed as a Markdown table: every figure is
-# the median of several rounds, and every ratio is taken within a round. `make figures` runs it; about ten minutes, on a
+# the median of several rounds, and every ratio is taken within a round. `make figures` runs it; about twenty minutes with its builds, on a
 # machine that should have nothing else to do.
 #
 # Besides what scripts/measure.sh reads from the environment:
